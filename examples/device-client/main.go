@@ -48,6 +48,7 @@ type device struct {
 	mu       sync.Mutex // one log line at a time
 	out      io.Writer
 	watchdog *time.Timer
+	over     chan struct{} // closed when the Close event has been handled
 }
 
 // run plays the whole program. The watchdog ends it when no data comes.
@@ -59,6 +60,7 @@ func (d *device) run(ctx context.Context) error {
 		shutdown()
 	})
 	defer d.watchdog.Stop()
+	d.over = make(chan struct{})
 
 	d.log("I", "Connecting to %s...", d.url)
 	c, err := ws.Dial(ctx, d.url, &ws.DialOptions{Options: ws.Options{Handler: d, PingInterval: 10 * d.second}})
@@ -66,14 +68,16 @@ func (d *device) run(ctx context.Context) error {
 		d.failed(err)
 		return err
 	}
-	defer c.CloseNow()
 	if err := d.send(ctx, c); err != nil && ctx.Err() == nil {
+		c.CloseNow()
+		<-d.over
 		return err
 	}
 	select {
 	case <-ctx.Done():
 		err = c.Close(ws.CloseNormal, "") // bounded: a peer that never answers does not hang us
-	case <-c.Done():
+		<-d.over
+	case <-d.over:
 		d.log("I", "WEBSOCKET_EVENT_DISCONNECTED")
 		err = c.Err()
 	}
@@ -147,6 +151,7 @@ func (d *device) Pong(_ *ws.Conn, p []byte) {
 
 // Close is the event of the end. Without a Close frame there is no data.
 func (d *device) Close(c *ws.Conn, err error) {
+	defer close(d.over)
 	f := c.CloseFrame()
 	switch {
 	case f == nil && ws.CloseStatus(err) == ws.CloseNormal:

@@ -270,7 +270,7 @@ func (a *attempt) failed(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); cause {
 	case nil:
 	case errTimeout:
-		err = fmt.Errorf("not done within HandshakeTimeout, %v: %w", a.d.HandshakeTimeout, context.DeadlineExceeded)
+		err = fmt.Errorf("not done within %v: %w", a.d.HandshakeTimeout, context.DeadlineExceeded)
 	default:
 		err = cause
 	}

@@ -80,7 +80,7 @@ func TestDialTimeout(t *testing.T) {
 					c.CloseNow()
 					return
 				}
-				wantError(t, err, test.stage, "not done within HandshakeTimeout, "+test.after.String())
+				wantError(t, err, test.stage, "not done within "+test.after.String())
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Error(err)
 				}
@@ -103,7 +103,7 @@ func TestDialTimeoutOfSocket(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Err: err}
 		}
 		_, err := ws.Dial(context.Background(), "ws://h/", &ws.DialOptions{NetDial: slow, Proxy: ws.NoProxy})
-		wantError(t, err, "connecting to ws://h/", "HandshakeTimeout, 15s")
+		wantError(t, err, "connecting to ws://h/", "not done within 15s")
 	})
 }
 

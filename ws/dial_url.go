@@ -68,8 +68,13 @@ func parseURL(rawURL string) (*url.URL, error) {
 	if !errors.As(err, &reason) || strings.Contains(rawURL, "@") {
 		return nil, errors.New("the URL is not well-formed; it is not shown because it may hold a password, in which : / ? # @ % have to be escaped")
 	}
+	if !strings.Contains(rawURL, "://") {
+		return nil, errNoScheme // 127.0.0.1:8080/ws, say
+	}
 	return nil, fmt.Errorf("the URL is not well-formed: %w", reason.Err)
 }
+
+var errNoScheme = errors.New("the URL has no scheme; begin it with ws:// or wss://")
 
 func webSocketScheme(scheme string) (string, error) {
 	switch scheme {
@@ -78,7 +83,7 @@ func webSocketScheme(scheme string) (string, error) {
 	case "wss", "https":
 		return "wss", nil
 	case "":
-		return "", errors.New("the URL has no scheme; begin it with ws:// or wss://")
+		return "", errNoScheme
 	}
 	return "", fmt.Errorf("the URL's scheme %q is not known; use ws, wss, http, https, ws+unix or wss+unix", scheme)
 }

@@ -27,8 +27,9 @@ var errWriterClosed = errors.New("ws: this message has been finished")
 // Writer begins a message of unknown length that is sent in fragments (RFC 6455
 // §5.4) as it is written, 4 KiB each, or when Flush is called. Other messages
 // wait until Close has sent the last fragment: never forget it. A second Writer
-// waits too. ctx bounds the waiting for room, here and in Write, Flush and
-// Close.
+// waits too. ctx bounds the waiting, here and in Write, Flush and Close; when it
+// ends one of the first three, what was written is kept and the call may be made
+// again.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (*MessageWriter, error) {
 	if typ != Text && typ != Binary {
 		return nil, errors.New("ws: a message is Text or Binary, not " + typ.String())
@@ -79,9 +80,9 @@ func (m *MessageWriter) Flush() error {
 }
 
 // Close sends the rest as the last fragment, an empty one if nothing is left
-// after a Flush, and lets other messages pass. Text whose last character is
-// not whole is an error and ends the connection, as the message cannot be
-// finished.
+// after a Flush, and lets other messages pass. A message that cannot be finished,
+// because the context ended first or its text is not UTF-8 to the end, is an
+// error and ends the connection with 1011: nothing else could follow it.
 func (m *MessageWriter) Close() error {
 	if m.err != nil {
 		if m.err == errWriterClosed {
@@ -90,10 +91,19 @@ func (m *MessageWriter) Close() error {
 		return m.err
 	}
 	err := m.send(true)
-	if err == nil {
+	switch {
+	case err == nil:
 		m.err = errWriterClosed
+	case m.err == nil: // the context ended
+		m.err = err
+		m.giveUp(err)
 	}
 	return err
+}
+
+// giveUp ends the connection in the middle of the message.
+func (m *MessageWriter) giveUp(cause error) {
+	m.c.shut(CloseError{Code: CloseInternalError, Reason: "message given up", Err: cause})
 }
 
 func (m *MessageWriter) send(fin bool) error {
@@ -118,7 +128,7 @@ func (m *MessageWriter) send(fin bool) error {
 	}
 	if err := c.writeNow(it, c.patient(m.ctx)); err != nil {
 		m.err = err
-		go c.shut(CloseError{Code: CloseInternalError, Reason: "message given up", Err: err})
+		go m.giveUp(err) // not under the lock
 		return err
 	}
 	m.buf, m.sent = m.buf[:0], true

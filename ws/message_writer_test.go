@@ -12,6 +12,7 @@ import (
 	"duplex/protocol"
 	"duplex/wire"
 	"duplex/ws"
+	"duplex/ws/wstest"
 )
 
 // Fragments as they are written, flushed or by 4 KiB, and an empty last one when
@@ -195,5 +196,36 @@ func TestWriterBesideAFullQueue(t *testing.T) {
 			peer.want(wire.Text, "held")
 		}
 		peer.want(wire.Text, "blocked")
+	})
+}
+
+// A message whose context ends before it can be finished ends the connection:
+// nothing could follow it.
+func TestWriterGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := wstest.Pipe(nil, nil)
+		defer s.CloseNow()
+		if err := c.Send(ws.Outgoing{Type: ws.Binary, Data: make([]byte, 512<<10)}); err != nil {
+			t.Fatal(err) // more than the pipe holds: somebody is flushing
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w, err := c.Writer(ctx, ws.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("half")); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := w.Close(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Close: %v, want the context's error", err)
+		}
+		if _, _, err := s.Read(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if _, _, err := s.Read(context.Background()); ws.CloseStatus(err) != ws.CloseInternalError {
+			t.Errorf("the peer got %v, want close code 1011", err)
+		}
+		c.CloseNow()
 	})
 }

@@ -8,10 +8,12 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // NetConn makes a net.Conn of c: each Write is one message of type typ, none if
-// it is empty, and Read gives the payloads of the messages that come, one behind
+// it is empty, and several of at most 1 MiB if it is longer, as peers have
+// limits (text is cut between characters). Read gives the payloads of the messages that come, one behind
 // the other; one of the other type ends the connection with 1003. Deadlines end
 // a call, not the connection. To Read a normal closure by the peer (1000, 1001)
 // is io.EOF; after our own, and to Write, it is net.ErrClosed. Closing it closes
@@ -74,17 +76,32 @@ func (n *netConn) Write(p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, os.ErrDeadlineExceeded // also when there is room
 	}
-	if len(p) == 0 {
-		return 0, nil
+	done := 0
+	for done < len(p) {
+		piece := n.piece(p[done:])
+		if err := n.outward(n.c.Write(ctx, n.typ, piece)); err == io.EOF {
+			return done, net.ErrClosed
+		} else if err != nil {
+			return done, err
+		}
+		done += len(piece)
 	}
-	err := n.outward(n.c.Write(ctx, n.typ, p))
-	if err == io.EOF {
-		err = net.ErrClosed
+	return done, nil
+}
+
+// netConnMessage is the longest message that a netConn sends.
+const netConnMessage = 1 << 20
+
+// piece returns as much of p as goes into one message.
+func (n *netConn) piece(p []byte) []byte {
+	if len(p) <= netConnMessage {
+		return p
 	}
-	if err != nil {
-		return 0, err
+	end := netConnMessage
+	for n.typ == Text && end > netConnMessage-utf8.UTFMax && !utf8.RuneStart(p[end]) {
+		end--
 	}
-	return len(p), nil
+	return p[:end]
 }
 
 // outward translates errors into those of a net.Conn.

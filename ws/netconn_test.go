@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,4 +120,31 @@ func TestNetConnDeadline(t *testing.T) {
 			t.Error(n, err)
 		}
 	})
+}
+
+// A Write longer than the peer's limit goes out as several messages; text is cut
+// between characters.
+func TestNetConnLongWrite(t *testing.T) {
+	for _, typ := range []ws.MessageType{ws.Binary, ws.Text} {
+		client, server := wstest.Pipe(nil, &ws.Options{MaxMessage: 1 << 20})
+		text := strings.Repeat("x", 1<<20-1) + strings.Repeat("µ", 1<<20)
+		sent := make(chan error, 1)
+		go func() {
+			nc := ws.NetConn(client, typ)
+			n, err := io.Copy(nc, strings.NewReader(text)) // one Write, by its WriterTo
+			if err == nil && n != int64(len(text)) {
+				err = io.ErrShortWrite
+			}
+			sent <- err
+			nc.Close()
+		}()
+		got, err := io.ReadAll(ws.NetConn(server, typ))
+		if err != nil || string(got) != text {
+			t.Errorf("%v: %d of %d bytes came, %v", typ, len(got), len(text), err)
+		}
+		if err := <-sent; err != nil {
+			t.Errorf("%v: %v", typ, err)
+		}
+		server.CloseNow()
+	}
 }

@@ -103,6 +103,12 @@ func (f *serveFlags) run() error {
 
 // limits translates what is 0 on the command line to what is none for the service.
 func (f *serveFlags) limits(c *service.Config) error {
+	switch {
+	case c.MaxConnections < 0:
+		return usageError{fmt.Errorf("--max-connections %d is no number of connections: write 0 for no limit", c.MaxConnections)}
+	case c.PingInterval < 0:
+		return usageError{fmt.Errorf("--ping-interval %v is no time to wait: write 30s, say, or 0 for no pings", c.PingInterval)}
+	}
 	none := func(n int64) int64 {
 		if n == 0 {
 			return -1

@@ -66,6 +66,7 @@ func (d *device) run(ctx context.Context) error {
 	c, err := ws.Dial(ctx, d.url, &ws.DialOptions{Options: ws.Options{Handler: d, PingInterval: 10 * d.second}})
 	if err != nil {
 		d.failed(err)
+		d.log("I", "WEBSOCKET_EVENT_DISCONNECTED")
 		return err
 	}
 	if err := d.send(ctx, c); err != nil && ctx.Err() == nil {
@@ -173,14 +174,15 @@ func (d *device) Close(c *ws.Conn, err error) {
 
 // users prints the members of a JSON array of users; anything else is no error.
 func (d *device) users(p []byte) {
-	var list []struct {
-		ID   json.RawMessage `json:"id"`
-		Name json.RawMessage `json:"name"`
-	}
+	var list []json.RawMessage
 	if json.Unmarshal(p, &list) != nil {
 		return
 	}
-	for _, u := range list {
+	for _, element := range list {
+		var u struct{ ID, Name json.RawMessage }
+		if json.Unmarshal(element, &u) != nil {
+			continue // not an object
+		}
 		d.log("W", "Json={'id': '%s', 'name': '%s'}", text(u.ID), text(u.Name))
 	}
 }
@@ -209,7 +211,6 @@ func (d *device) failed(err error) {
 	if errors.As(err, &errno) {
 		d.log("E", "Last error captured as transport's socket errno: 0x%x", int(errno))
 	}
-	d.log("E", "%v", err)
 }
 
 // log writes a line as ESP-IDF does: level, tag, text.

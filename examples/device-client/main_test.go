@@ -122,7 +122,7 @@ func TestMessages(t *testing.T) {
 		}
 		for _, m := range []string{
 			`[{"id":"1","name":"user1"},{"id":"2","name":"user2"}]`,
-			`[{"id":7},null,{"name":{"x":1}}]`, `{"id":"1"}`, "", "\x1b[2J",
+			`[{"id":7},null,5,{"name":{"x":1}}]`, `{"id":"1"}`, "", "\x1b[2J",
 		} {
 			_ = c.Write(r.Context(), ws.Text, []byte(m))
 		}
@@ -156,7 +156,7 @@ func TestRefused(t *testing.T) {
 	}))
 	defer s.Close()
 	got, err := play(t, "ws"+strings.TrimPrefix(s.URL, "http"), 200*time.Millisecond)
-	if err == nil || !strings.Contains(got, "I main: WEBSOCKET_EVENT_ERROR\nE main: Last error HTTP status code: 0x191\n") {
+	if err == nil || !strings.HasSuffix(got, "I main: WEBSOCKET_EVENT_ERROR\nE main: Last error HTTP status code: 0x191\nI main: WEBSOCKET_EVENT_DISCONNECTED\n") {
 		t.Errorf("logged %q, error %v", got, err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -166,7 +166,7 @@ func TestRefused(t *testing.T) {
 	url := "ws://" + l.Addr().String()
 	l.Close()
 	got, err = play(t, url, 200*time.Millisecond)
-	if err == nil || !regexp.MustCompile(`socket errno: 0x[0-9a-f]+\n`).MatchString(got) {
+	if err == nil || !regexp.MustCompile(`socket errno: 0x[0-9a-f]+\nI main: WEBSOCKET_EVENT_DISCONNECTED\n$`).MatchString(got) {
 		t.Errorf("logged %q, error %v", got, err)
 	}
 }

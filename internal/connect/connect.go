@@ -222,6 +222,10 @@ func (s *session) end(reason error) error {
 	case reason == errInput && s.Count > 0:
 		failed = &Error{StatusFailure, fmt.Errorf("%s before the input ended", s.missing())}
 	}
+	if reason == errTimeout || reason == errDone {
+		// What has been decided is not put off by a server that does not answer.
+		defer time.AfterFunc(closeGrace, s.conn.CloseNow).Stop()
+	}
 	err := s.conn.Close(code, "")
 	switch {
 	case failed != nil:
@@ -235,6 +239,10 @@ func (s *session) end(reason error) error {
 	s.note(fmt.Sprintf("closed: %d (%v)", int(code), code))
 	return nil
 }
+
+// closeGrace bounds the wait for the server's answer to our Close when nothing
+// depends on it any more; else it is ws.DefaultCloseTimeout.
+const closeGrace = time.Second
 
 // missing says what Expect and Count still wait for.
 func (s *session) missing() string {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"duplex/protocol"
 	"duplex/ws"
 )
 
@@ -143,5 +146,32 @@ func TestExitStatus(t *testing.T) {
 		if got := ExitStatus(err); got != want {
 			t.Errorf("ExitStatus(%v) = %d, want %d", err, got, want)
 		}
+	}
+}
+
+// A server that stops answering after the handshake holds nobody past Timeout.
+func TestTimeoutIsABound(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		nc, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Accept: %s\r\n\r\n", protocol.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
+		io.Copy(io.Discard, nc) // deaf
+	}))
+	defer s.Close()
+	begin := time.Now()
+	err := Run(t.Context(), Config{
+		URL: "ws" + strings.TrimPrefix(s.URL, "http"), Out: io.Discard,
+		Send: []string{"x"}, Count: 1, Timeout: 100 * time.Millisecond,
+	})
+	if ExitStatus(err) != StatusFailure || !strings.HasPrefix(err.Error(), "0 of 1 messages came within 100ms") {
+		t.Error(err)
+	}
+	if d := time.Since(begin); d > 4*time.Second { // closing alone would take 5
+		t.Errorf("it took %v", d)
 	}
 }

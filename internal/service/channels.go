@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -136,6 +137,8 @@ func (h *channels) refusal(r *http.Request, name string) string {
 	switch {
 	case mangled(query):
 		return "the address holds \u00acify_self, which a web page has made of &notify_self: write &notify_self"
+	case strings.Contains(r.URL.RawQuery, "&amp;"):
+		return "the address holds &amp;, which is how a web page writes &: write &notify_self"
 	case len(h.keys) == 0:
 		return "channels are closed on this server: it has no API key; start it with --api-key KEY"
 	case !query.Has("api_key"):
@@ -184,8 +187,9 @@ func validChannel(name string) bool {
 	return name != "" && len(name) <= maxChannelID
 }
 
-// notifySelf: the parameter without a value, or 1.
+// notifySelf: the parameter without a value, 1, or what else means yes.
 func notifySelf(query url.Values) bool {
 	v := query.Get("notify_self")
-	return query.Has("notify_self") && (v == "" || v == "1")
+	yes, err := strconv.ParseBool(v)
+	return query.Has("notify_self") && (v == "" || err == nil && yes)
 }

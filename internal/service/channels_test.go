@@ -18,7 +18,7 @@ func TestChannelRelays(t *testing.T) {
 	a := r.dial("/v3/room?api_key=demo", nil)
 	b := r.dial("/v3/room?api_key=demo&notify_self=0", nil)
 	self := r.dial("/v3/room?api_key=demo&notify_self", nil)
-	one := r.dial("/v3/room?api_key=demo&notify_self=1", nil)
+	one := r.dial("/v3/room?api_key=demo&notify_self=true", nil)
 	other := r.dial("/v3/Room?api_key=demo&notify_self", nil)
 	r.members("room", 4)
 	r.members("Room", 1)
@@ -153,6 +153,7 @@ func TestChannelRefusals(t *testing.T) {
 		{r, "/v3/room?api_key=demo\u00acify_self", "write &notify_self"},
 		{r, "/v3/room?api_key=demo%ACify_self", "write &notify_self"},
 		{r, "/v3/room?api_key=wrong\u00acify_self=1", "write &notify_self"},
+		{r, "/v3/room?api_key=demo&amp;notify_self", "write &notify_self"},
 		{keyed, "/v3/room?api_key=demo", "not valid"},
 		{keyed, "/v3/room?api_key=first%26", ""},
 		{keyed, "/v3/room?api_key=second", ""},

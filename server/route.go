@@ -299,18 +299,14 @@ func (rt *route) Close(c *ws.Conn, err error) {
 // controls is a route whose Handler wants to see control frames.
 type controls struct{ *route }
 
-// There is no session yet when a control frame comes before Open has begun.
-
 func (rt controls) Ping(c *ws.Conn, p []byte) {
-	h, ok := rt.Handler.(PingHandler)
-	if session, open := c.Data().(*Session); ok && open {
-		h.Ping(session, p)
+	if h, ok := rt.Handler.(PingHandler); ok {
+		h.Ping(c.Data().(*Session), p)
 	}
 }
 
 func (rt controls) Pong(c *ws.Conn, p []byte) {
-	h, ok := rt.Handler.(PongHandler)
-	if session, open := c.Data().(*Session); ok && open {
-		h.Pong(session, p)
+	if h, ok := rt.Handler.(PongHandler); ok {
+		h.Pong(c.Data().(*Session), p)
 	}
 }

@@ -24,9 +24,8 @@ type Handler interface {
 }
 
 // PingHandler is a Handler that also wants to see pings. They are answered
-// without its help. Ping runs where the connection is read, also while another
-// method does: it must be quick and must not call Close, CloseNow or Ping, which
-// wait for something to be read. p is lent.
+// without its help, and at once; Ping is called in turn with the other methods,
+// in the order in which things came. p is lent until it returns.
 type PingHandler interface {
 	Ping(c *Conn, p []byte)
 }
@@ -47,7 +46,7 @@ func (c *Conn) push(h Handler) {
 			if err != nil {
 				break
 			}
-			ok := c.guard(func() { h.Message(c, ev.Op, ev.Data) })
+			ok := c.guard(func() { c.deliver(h, ev) })
 			if poison != nil {
 				poison(ev.Data)
 			}
@@ -63,6 +62,18 @@ func (c *Conn) push(h Handler) {
 	}
 	err := c.awaitEnd()
 	c.guard(func() { h.Close(c, err) })
+}
+
+// deliver calls the method for an event.
+func (c *Conn) deliver(h Handler, ev protocol.Event) {
+	switch ev.Kind {
+	case protocol.PingEvent:
+		h.(PingHandler).Ping(c, ev.Data)
+	case protocol.PongEvent:
+		h.(PongHandler).Pong(c, ev.Data)
+	default:
+		h.Message(c, ev.Op, ev.Data)
+	}
 }
 
 // guard calls f and reports whether it came back without a panic, which ends

@@ -41,6 +41,50 @@ func TestHandlerSeesControlFrames(t *testing.T) {
 	})
 }
 
+// They wait for their turn, with lent bytes that stay, and may close.
+func TestHandlerOfControlFramesHasItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var busy bool
+		var seen []string
+		over := make(chan error, 1)
+		h := controls{
+			handler{
+				message: func(*ws.Conn, ws.MessageType, []byte) {
+					busy = true
+					time.Sleep(10 * time.Second)
+					busy = false
+				},
+				close: func(_ *ws.Conn, err error) { over <- err },
+			},
+			func(c *ws.Conn, p []byte) {
+				if busy {
+					t.Error("called in the middle of Message")
+				}
+				if seen = append(seen, string(p)); len(seen) == 3 {
+					if err := c.Close(ws.CloseNormal, "enough"); err != nil {
+						t.Error(err)
+					}
+				}
+			},
+			func(*ws.Conn, []byte) {},
+		}
+		_, peer := rawPipe(t, protocol.Server, &ws.Options{Handler: h, PingInterval: -1})
+		peer.send(wire.Text, "sleep")
+		for _, p := range []string{"one", "two", "three"} {
+			peer.send(wire.Ping, p)
+			peer.want(wire.Pong, p) // at once all the same
+		}
+		peer.want(wire.Close, "\x03\xe8enough")
+		peer.send(wire.Close, "\x03\xe8")
+		if err := <-over; ws.CloseStatus(err) != ws.CloseNormal {
+			t.Error(err)
+		}
+		if !slices.Equal(seen, []string{"one", "two", "three"}) {
+			t.Errorf("%q", seen)
+		}
+	})
+}
+
 // Pings are answered while any method of the handler sleeps, Open included.
 func TestHandlerSleepsAndPingsAreAnswered(t *testing.T) {
 	for _, method := range []string{"open", "message"} {

@@ -329,14 +329,12 @@ func (c *Conn) wanted(ev *protocol.Event, w wants) bool {
 		c.r.dropped = c.r.dropped || !w.message && (w.discard || c.local.Load() != nil)
 		return !c.r.dropped
 	case protocol.PingEvent:
-		if h, ok := c.o.Handler.(PingHandler); ok {
-			c.guard(func() { h.Ping(c, ev.Data) })
-		}
+		_, ok := c.o.Handler.(PingHandler)
+		return ok && !w.discard && c.local.Load() == nil
 	case protocol.PongEvent:
 		c.ponged()
-		if h, ok := c.o.Handler.(PongHandler); ok {
-			c.guard(func() { h.Pong(c, ev.Data) })
-		}
+		_, ok := c.o.Handler.(PongHandler)
+		return ok && !w.discard && c.local.Load() == nil
 	case protocol.CloseEvent:
 		c.r.mu.Lock()
 		c.r.theirs = &CloseError{Code: ev.Code, Reason: string(ev.Data), Remote: true}

@@ -77,8 +77,9 @@ var (
 // for good once the connection is over.
 type CloseError struct {
 	// Code of the Close frame that ended the connection: the peer's if Remote,
-	// else ours, or what ours would have said had it not been sent before. wire.CloseNoStatus when the peer's frame had none,
-	// wire.CloseAbnormal when the stream ended without a Close frame.
+	// else ours, or what ours would have said had it not been sent before.
+	// wire.CloseNoStatus when the peer's frame had none, wire.CloseAbnormal when
+	// the stream ended without a Close frame.
 	Code wire.CloseCode
 	// Reason is the text beside the code, at most 123 bytes.
 	Reason string

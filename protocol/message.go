@@ -97,14 +97,14 @@ func (m *Machine) toBody() bool {
 // minBody is the first size of a joined message.
 const minBody = 1024
 
-// grow makes room in body for at least n bytes more: four times what has been
-// received, never what was only announced.
+// grow makes room in body for at least n bytes more: twice what has been
+// received (Buffers may round that up), never what was only announced.
 func (m *Machine) grow(n int) bool {
 	need := len(m.body) + n
 	if need <= cap(m.body) {
 		return true
 	}
-	size := max(minBody, need+3*min(need, (maxInt-need)/4))
+	size := max(minBody, need+min(need, maxInt-need))
 	// What is nearly enough is made enough: the end would be copied for a rest.
 	if end := uint64(len(m.body)) + m.left; m.frame.Fin && end < uint64(size)+uint64(size)/16 {
 		size = max(int(end), need)

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"sync/atomic"
 	"time"
 
 	"duplex/wire"
@@ -34,14 +35,14 @@ type read struct {
 
 	frameSize  uint8 // bytes of the last FrameEvent's header on the wire
 	err        error
-	nonMinimal uint64
+	nonMinimal atomic.Uint64
 	pongID     uint64
 	pongRTT    time.Duration
 }
 
-// NonMinimal counts the frames whose length was not in its shortest form.
-// Owner of the read half only.
-func (m *Machine) NonMinimal() uint64 { return m.nonMinimal }
+// NonMinimal counts the frames whose length was not in its shortest form. Any
+// goroutine.
+func (m *Machine) NonMinimal() uint64 { return m.nonMinimal.Load() }
 
 // LastHeader returns the header that the last FrameEvent is about, legal or
 // not, and the bytes it took on the wire. Owner of the read half only.
@@ -51,6 +52,10 @@ func (m *Machine) LastHeader() (h wire.Header, size int) { return m.frame, int(m
 // answers, and the time between the two; 0 if it answers none. Owner of the
 // read half only.
 func (m *Machine) LastPong() (id uint64, rtt time.Duration) { return m.pongID, m.pongRTT }
+
+// Joined returns the bytes of the open message that have been put together and
+// not delivered. Owner of the read half only.
+func (m *Machine) Joined() int { return len(m.body) }
 
 // Buffered returns the bytes received and not yet consumed by Next, without
 // those already joined to an open message; 0 once the connection is over.
@@ -192,7 +197,7 @@ func (m *Machine) header(ev *Event) step {
 		m.fail(f)
 	} else {
 		if n != h.Size() {
-			m.nonMinimal++
+			m.nonMinimal.Add(1)
 		}
 		if !h.Opcode.Control() {
 			m.begin(h)

@@ -38,30 +38,30 @@ func (b *syncBuffer) String() string {
 
 func TestCheckRefusesAndAdds(t *testing.T) {
 	s := start(t, quiet())
-	s.Route("/ws", server.Route{Handler: echo{}, Check: func(w http.ResponseWriter, r *http.Request) bool {
+	s.Route("/ws", server.Route{Handler: echo{}, Check: func(w http.ResponseWriter, r *http.Request) *http.Request {
 		w.Header().Set("X-Checked", r.URL.Query().Get("as"))
 		switch r.URL.Query().Get("as") {
 		case "nobody":
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			w.WriteHeader(http.StatusUnauthorized)
 			io.WriteString(w, `{"error":"who are you?"}`)
-			return false
+			return nil
 		case "moved":
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-			return false
+			return nil
 		case "silent":
-			return false
+			return nil
 		case "early":
 			w.WriteHeader(http.StatusEarlyHints) // an informational response is no answer
-			return true
+			return r
 		case "both":
 			http.Error(w, "answered, and true all the same", http.StatusTeapot)
-			return true
+			return r
 		}
 		w.Header().Add("Set-Cookie", "a=1")
 		w.Header().Add("Set-Cookie", "b=2")
 		w.Header().Set("X-Split", "one\r\nX-Injected: two")
-		return true
+		return r
 	}})
 	for as, want := range map[string]struct {
 		status int
@@ -119,11 +119,11 @@ func TestMaxSessions(t *testing.T) {
 			_, _, err = c.Read(ctx)
 		}
 	}})
-	s.Route("/refused", server.Route{Handler: echo{}, Check: func(w http.ResponseWriter, r *http.Request) bool {
+	s.Route("/refused", server.Route{Handler: echo{}, Check: func(w http.ResponseWriter, r *http.Request) *http.Request {
 		if r.URL.RawQuery == "panic" {
 			panic("in Check")
 		}
-		return false
+		return nil
 	}})
 	wantPlaces := func(after string) {
 		t.Helper()
@@ -240,7 +240,7 @@ func TestPanics(t *testing.T) {
 	s.Route("/message", server.Route{Handler: hooks{message: func(*server.Session, string) { boom("message") }}})
 	s.Route("/func", server.Route{Func: func(context.Context, *server.Session) { boom("func") }})
 	s.Route("/close", server.Route{Handler: hooks{close: func(*server.Session, error) { boom("close") }}})
-	s.Route("/check", server.Route{Handler: echo{}, Check: func(http.ResponseWriter, *http.Request) bool { boom("check"); return true }})
+	s.Route("/check", server.Route{Handler: echo{}, Check: func(_ http.ResponseWriter, r *http.Request) *http.Request { boom("check"); return r }})
 	s.Handle("/plain", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { boom("plain") }))
 	s.Route("/echo", server.Route{Handler: echo{}})
 	other := s.dial(t, "/echo")
@@ -290,6 +290,52 @@ func TestPanicsAreLoggedByDefault(t *testing.T) {
 		text := out.String()
 		return strings.Contains(text, "level=ERROR") && strings.Contains(text, "spilt milk") && strings.Contains(text, "goroutine ")
 	})
+}
+
+type userKey struct{}
+
+// TestCheckHandsValuesOn: what Check found out is in the session's context.
+func TestCheckHandsValuesOn(t *testing.T) {
+	s := start(t, quiet())
+	s.Route("/ws", server.Route{
+		Check: func(_ http.ResponseWriter, r *http.Request) *http.Request {
+			return r.WithContext(context.WithValue(r.Context(), userKey{}, r.URL.Query().Get("user")))
+		},
+		Handler: hooks{open: func(c *server.Session) {
+			inContext, _ := c.Context().Value(userKey{}).(string)
+			inRequest, _ := c.Request().Context().Value(userKey{}).(string)
+			_ = c.Send(ws.Outgoing{Type: ws.Text, Data: []byte(inContext + " " + inRequest)})
+		}},
+	})
+	s.open(t, "/ws?user=ann").wantText(t, "ann ann")
+}
+
+// TestPlainRequestsEnd: a body that is announced and does not come, and a
+// response that nobody reads, hold nothing for ever.
+func TestPlainRequestsEnd(t *testing.T) {
+	o := quiet()
+	o.PlainTimeout = 300 * time.Millisecond
+	s := start(t, o)
+	written := make(chan error, 1)
+	s.Handle("/long", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := w.Write(make([]byte, 64<<20))
+		written <- err
+	}))
+	c := dialRaw(t, s.addr)
+	c.send(t, "GET /none HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+	if got := c.wantEOF(t); !strings.HasPrefix(got, "HTTP/1.1 404 ") {
+		t.Errorf("%.100q", got)
+	}
+	deaf := dialRaw(t, s.addr)
+	deaf.send(t, "GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+	if err := receive(t, "the handler gives up", written); err == nil {
+		t.Error("64 MiB were taken by nobody")
+	}
+	// WebSockets are not bound by it.
+	s.Route("/ws", server.Route{Handler: echo{}})
+	talker := s.dial(t, "/ws")
+	time.Sleep(2 * o.PlainTimeout)
+	wantEcho(t, talker, "still here")
 }
 
 // TestBodyThatDoesNotCome: a request that announces a body and sends none gets

@@ -60,10 +60,12 @@ type Route struct {
 	// open then. Its place among MaxSessions is free once Func has returned.
 	Func func(ctx context.Context, s *Session)
 	// Check is called before the handshake is answered, for an authorisation,
-	// say. It may set header fields for the response on w. To refuse it answers
-	// on w, with any status and body, and returns false; 403 if it answered
-	// nothing. A panic in it is a 500 and goes to OnPanic.
-	Check func(w http.ResponseWriter, r *http.Request) bool
+	// say. It may set header fields for the response on w, and returns the
+	// request to go on with: r, or r.WithContext with values that the session
+	// finds in its Context and Request. To refuse it answers on w, with any
+	// status and body, and returns nil; 403 if it answered nothing. A panic in
+	// it is a 500 and goes to OnPanic.
+	Check func(w http.ResponseWriter, r *http.Request) *http.Request
 	// Options for this route: subprotocols, limits, origins, policy; nil for
 	// the server's. Handler and OnPanic in it are ignored. Without a Budget of
 	// its own the route shares the server's.
@@ -176,7 +178,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		unavailable(w, why)
 		return
 	}
-	if !rt.admits(w, r) {
+	if r = rt.admits(w, r); r == nil {
 		return
 	}
 	if why := s.reserve(); why != "" {
@@ -207,9 +209,9 @@ func unavailable(w http.ResponseWriter, why string) {
 }
 
 // admits asks Check, and answers for it when it refuses without a word.
-func (rt *route) admits(w http.ResponseWriter, r *http.Request) (ok bool) {
+func (rt *route) admits(w http.ResponseWriter, r *http.Request) (admitted *http.Request) {
 	if rt.Check == nil {
-		return true
+		return r
 	}
 	a := &answer{ResponseWriter: w}
 	defer func() {
@@ -219,11 +221,14 @@ func (rt *route) admits(w http.ResponseWriter, r *http.Request) (ok bool) {
 		case v != nil:
 			rt.s.panicked(nil, v, debug.Stack())
 			a.instead(http.StatusInternalServerError)
-		case !ok:
+		case admitted == nil:
 			a.instead(http.StatusForbidden)
 		}
 	}()
-	return rt.Check(a, r) && !a.given
+	if r = rt.Check(a, r); a.given {
+		return nil
+	}
+	return r
 }
 
 // answer notes whether there has been one.

@@ -293,9 +293,9 @@ func logging(h http.Handler) http.Handler {
 func TestServerInsideAnotherRouter(t *testing.T) {
 	s := server.New(quiet())
 	s.Route("/ws/{id}", server.Route{
-		Check: func(w http.ResponseWriter, r *http.Request) bool {
+		Check: func(w http.ResponseWriter, r *http.Request) *http.Request {
 			w.Header().Set("X-Path", r.URL.Path)
-			return true
+			return r
 		},
 		Handler: hooks{open: func(c *server.Session) {
 			_ = c.Send(ws.Outgoing{Type: ws.Text, Data: []byte(c.Request().PathValue("id"))})

@@ -21,6 +21,7 @@ const (
 	DefaultMaxHeader     = 64 << 10
 	DefaultHeaderTimeout = 10 * time.Second
 	DefaultIdleTimeout   = time.Minute
+	DefaultPlainTimeout  = 5 * time.Minute
 	DefaultBudget        = 256 << 20
 	DefaultWorkers       = 4
 	DefaultQueueSize     = 1024
@@ -39,8 +40,8 @@ type Options struct {
 	// than a read buffer together; default 256 MiB, negative for no bound. The
 	// connection that would exceed it ends with 1013.
 	Budget int64
-	// MaxHeader bounds a request's header in bytes; default 64 KiB. More is
-	// answered with 431.
+	// MaxHeader bounds a request's header in bytes; default 64 KiB. More (net/http
+	// lets some 4 KiB pass) is answered with 431.
 	MaxHeader int
 	// HeaderTimeout bounds the time from accepting a connection to the end of
 	// its request header, default 10 s; then it is closed.
@@ -48,6 +49,11 @@ type Options struct {
 	// IdleTimeout bounds the wait for another request on a plain HTTP
 	// connection; default 1 min.
 	IdleTimeout time.Duration
+	// PlainTimeout bounds how long a plain HTTP request's body may take to come,
+	// and twice of it until its response is written; default 5 min. A Handler that needs longer
+	// moves the deadlines with http.ResponseController. WebSockets have limits of
+	// their own.
+	PlainTimeout time.Duration
 	// Workers is how many queued functions run at once; default 4, at least 2.
 	Workers int
 	// QueueSize is how many functions can wait in Queue; default 1024, at least
@@ -97,6 +103,7 @@ func New(o Options) *Server {
 	def(&o.MaxHeader, DefaultMaxHeader)
 	def(&o.HeaderTimeout, DefaultHeaderTimeout)
 	def(&o.IdleTimeout, DefaultIdleTimeout)
+	def(&o.PlainTimeout, DefaultPlainTimeout)
 	def(&o.Workers, DefaultWorkers)
 	def(&o.QueueSize, DefaultQueueSize)
 	o.Workers = max(o.Workers, 2)
@@ -150,6 +157,13 @@ func (s *Server) Serve(l net.Listener) error {
 
 // ServeHTTP implements http.Handler by the routes.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Without these, net/http waits for ever for a body announced and not sent,
+	// also for one that nobody wants, and for a reader of its response.
+	rc, now := http.NewResponseController(w), time.Now()
+	_ = rc.SetWriteDeadline(now.Add(2 * s.o.PlainTimeout))
+	if r.ContentLength != 0 {
+		_ = rc.SetReadDeadline(now.Add(s.o.PlainTimeout))
+	}
 	defer func() {
 		v := recover()
 		if v == nil {

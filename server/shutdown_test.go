@@ -235,10 +235,10 @@ func TestShutdownWaitsForHandshakes(t *testing.T) {
 	checking, checked := make(chan struct{}), make(chan struct{})
 	s.Route("/ws", server.Route{
 		Handler: hooks{open: func(*server.Session) { t.Error("opened after Shutdown began") }},
-		Check: func(http.ResponseWriter, *http.Request) bool {
+		Check: func(_ http.ResponseWriter, r *http.Request) *http.Request {
 			close(checking)
 			<-checked
-			return true
+			return r
 		},
 	})
 	c := dialRaw(t, s.addr)

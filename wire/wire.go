@@ -1,7 +1,7 @@
 // Package wire is the WebSocket frame as bytes (RFC 6455 §5.2): header, mask,
-// close payload and UTF-8, as pure functions on slices. It knows no connection,
-// keeps no state between calls and allocates nothing; what is legal when is
-// package protocol's business.
+// close payload and UTF-8, as pure functions on slices; only the check of a text
+// that comes in pieces has a state, UTF8. It knows no connection and allocates
+// nothing; what is legal when is package protocol's business.
 //
 //	h, n, ok := wire.ParseHeader(buf)     // ok is false: more bytes are wanted
 //	payload := buf[n : n+int(h.Length)]   // after h.Length was checked against a limit

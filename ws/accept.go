@@ -19,8 +19,9 @@ import (
 // right behind its request are not lost.
 //
 // A request that is refused has been answered when Accept returns: 426 for one
-// that is no handshake or another version, 403 for a foreign Origin, else 400
-// or 405; the error is a *HandshakeError. o may be nil.
+// that is no handshake or another version, 403 for a foreign Origin, 501 where
+// the HTTP connection cannot be taken over, else 400 or 405; the error is a
+// *HandshakeError. o may be nil.
 //
 // The handler may return while the connection lives. The request's context
 // ends then: use Conn.Context.

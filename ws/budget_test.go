@@ -62,7 +62,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 		budget := ws.NewBudget(1 << 20)
 		c, s := pipe(t, nil, &ws.Options{Budget: budget, ReadBuffer: 8192})
 		for _, n := range []int{10, 5_000, 50_000, 200_000} {
-			must(t, c.Write(background, ws.Binary, make([]byte, n)))
+			go c.Write(background, ws.Binary, make([]byte, n))
 			wantRead(t, s, ws.Binary, string(make([]byte, n)))
 		}
 		c.CloseNow()
@@ -78,9 +78,12 @@ func TestBudgetIsGivenBack(t *testing.T) {
 		}}
 		c, s = pipe(t, nil, &ws.Options{Budget: budget, Handler: h})
 		must(t, c.Write(background, ws.Binary, make([]byte, 50_000)))
-		<-inside
+		if used := <-inside; used < 50_000 {
+			t.Errorf("%d bytes used while a handler has 50,000", used)
+		}
 		must(t, c.Close(ws.CloseNormal, ""))
 		<-s.Done()
+		synctest.Wait() // the handler's return
 		if used := budget.Used(); used != 0 {
 			t.Errorf("%d bytes used", used)
 		}
@@ -98,6 +101,54 @@ func TestBudgetIsForBytesThatCame(t *testing.T) {
 		synctest.Wait()
 		if used := budget.Used(); used > 16<<10 {
 			t.Errorf("%d bytes for 5", used)
+		}
+	})
+}
+
+// A connection that nobody reads keeps the beginning of a long message and lets
+// the peer wait with the rest; the Read that comes at last gets it whole.
+func TestUnreadMessageIsNotPutTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := ws.NewBudget(64 << 20)
+		c, s := pipe(t, nil, &ws.Options{Budget: budget})
+		const size = 8 << 20
+		must(t, c.Send(ws.Outgoing{Type: ws.Binary, Data: make([]byte, size)}))
+		time.Sleep(5 * time.Second)
+		if used := budget.Used(); used == 0 || used > 512<<10 {
+			t.Errorf("%d bytes kept for a Read that has not come", used)
+		}
+		if _, p, err := s.Read(background); err != nil || len(p) != size {
+			t.Errorf("%d bytes, %v", len(p), err)
+		}
+	})
+}
+
+// A body takes at most four times the bytes that came.
+func TestBodyFollowsWhatCame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := ws.NewBudget(1 << 30)
+		c, peer := rawPipe(t, protocol.Server, &ws.Options{Budget: budget, MaxMessage: -1})
+		go c.Read(background)
+		peer.write(wire.AppendHeader(nil, wire.Header{Fin: true, Opcode: wire.Binary, Masked: true, Length: 64 << 20}))
+		for came := 0; came < 3<<20; came += 1000 {
+			peer.write(make([]byte, 1000))
+			synctest.Wait()
+			if used := budget.Used(); used > 4*int64(came+1000)+8<<10 {
+				t.Fatalf("%d bytes for %d", used, came+1000)
+			}
+		}
+	})
+}
+
+// A read buffer is no message, however long it is.
+func TestBudgetIsNotForReadBuffers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := ws.NewBudget(1 << 20)
+		c, _ := rawPipe(t, protocol.Server, &ws.Options{Budget: budget, ReadBuffer: 60_000})
+		go c.Read(background)
+		synctest.Wait()
+		if used := budget.Used(); used != 0 {
+			t.Errorf("%d bytes used by an idle connection", used)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func (k *clock) stop() {
 // schedule sets the timer to what is next.
 func (c *Conn) schedule() {
 	next := c.m.Deadline()
-	if c.o.IdleTimeout > 0 && !c.m.Closing() {
+	if c.o.IdleTimeout > 0 && !c.m.Closing() && c.local.Load() == nil {
 		next = sooner(next, time.Unix(0, c.clock.lastMessage.Load()).Add(c.o.IdleTimeout))
 	}
 	k := &c.clock
@@ -84,7 +84,7 @@ func (c *Conn) tick() {
 		c.r.watched = false
 	}
 	over := c.r.err != nil
-	if c.r.parkedBytes >= parkLimit { // the peer may have said more, unread
+	if c.r.parkedBytes >= parkLimit || c.r.stuck { // the peer may have said more, unread
 		c.clock.lastMessage.Store(now.UnixNano())
 	}
 	c.r.mu.Unlock()
@@ -102,7 +102,7 @@ func (c *Conn) tick() {
 	if c.m.Owes() {
 		c.flushOwed()
 	}
-	if d := c.o.IdleTimeout; d > 0 && !over && now.Sub(time.Unix(0, c.clock.lastMessage.Load())) >= d {
+	if d := c.o.IdleTimeout; d > 0 && !over && c.local.Load() == nil && now.Sub(time.Unix(0, c.clock.lastMessage.Load())) >= d {
 		c.shut(CloseError{Code: CloseGoingAway, Reason: "idle", Err: errIdle})
 	}
 	c.schedule()

@@ -3,6 +3,7 @@ package ws_test
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -154,7 +155,13 @@ func TestIdleTimeoutWhileMessagesWait(t *testing.T) {
 // A peer that takes nothing for WriteTimeout is given up, whoever writes.
 func TestWriteTimeout(t *testing.T) {
 	writes := map[string]func(c *ws.Conn) error{
-		"wait":  func(c *ws.Conn) error { return c.Write(background, ws.Binary, make([]byte, 1<<20)) },
+		"wait": func(c *ws.Conn) (err error) { // short ones wait for the stream itself
+			for err == nil {
+				err = c.Write(background, ws.Binary, make([]byte, 16<<10))
+			}
+			return err
+		},
+		"copy":  func(c *ws.Conn) error { return c.Write(background, ws.Binary, make([]byte, 1<<20)) },
 		"queue": func(c *ws.Conn) error { return c.Send(ws.Outgoing{Type: ws.Binary, Data: make([]byte, 1<<20)}) },
 	}
 	for name, write := range writes {
@@ -163,7 +170,7 @@ func TestWriteTimeout(t *testing.T) {
 				c, _ := rawPipe(t, protocol.Server, &ws.Options{PingInterval: -1})
 				start := time.Now()
 				err := write(c)
-				if name == "queue" {
+				if name != "wait" {
 					must(t, err)
 				} else if !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Error(err)
@@ -193,5 +200,23 @@ func TestWriteTimeoutIsSinceTheLastProgress(t *testing.T) {
 			peer.send(wire.Pong, "life")
 		}
 		must(t, <-written)
+	})
+}
+
+// The idle timeout closes once, also when the peer does not take the Close: no
+// timer that fires again and again, no goroutine each time.
+func TestIdleBehindABlockedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := rawPipe(t, protocol.Server, &ws.Options{IdleTimeout: time.Second, PingInterval: -1})
+		must(t, c.Send(ws.Outgoing{Type: ws.Binary, Data: make([]byte, 1<<20)})) // nobody reads it
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > 20 {
+			t.Errorf("%d goroutines", n)
+		}
+		<-c.Done()
+		if err := c.Err(); err == nil {
+			t.Error("no error")
+		}
 	})
 }

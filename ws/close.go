@@ -11,7 +11,7 @@ import (
 )
 
 // Close begins the closing handshake (RFC 6455 §7.1.2) behind the messages that
-// are queued, waits for the peer's answer and the end of the stream, and frees
+// are queued (those that an open MessageWriter holds back are lost), waits for the peer's answer and the end of the stream, and frees
 // everything. It takes at most WriteTimeout + CloseTimeout + 1 s and may be
 // called more than once and from a Handler. code must be one that may be sent
 // (1000-1003, 1007-1014, 3000-4999), or CloseNoStatus for none; reason is UTF-8
@@ -35,7 +35,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 }
 
 // StartClose begins the closing handshake and returns at once. What is queued
-// goes first. The connection then ends by itself, within the bounds of Close;
+// goes first, as with Close. The connection then ends by itself, within the bounds of Close;
 // messages that come meanwhile are dropped, unless a Read or a Handler that waits
 // gets them.
 func (c *Conn) StartClose(code CloseCode, reason string) error {

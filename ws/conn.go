@@ -12,8 +12,8 @@ import (
 
 // Conn is one WebSocket connection, either end. All its methods may be called
 // from any goroutine, except that only one Read or Reader may be under way.
-// When it is over every method returns an error in whose chain is a
-// *CloseError. The resources of a Conn are freed when it is over, which Close
+// When it is over, what reads, sends or waits returns an error in whose chain is
+// a *CloseError. The resources of a Conn are freed when it is over, which Close
 // and CloseNow see to.
 type Conn struct {
 	m    protocol.Machine
@@ -53,9 +53,9 @@ type Handshake struct {
 // is the base of Accept and Dial, for handshakes that they do not know. h may
 // be nil, and so may o.
 func Attach(t Transport, role protocol.Role, h *Handshake, o *Options) *Conn {
-	c := &Conn{t: t, o: filled(o, role), info: h, done: make(chan struct{})}
-	if h == nil {
-		c.info = new(Handshake)
+	c := &Conn{t: t, o: filled(o, role), info: new(Handshake), done: make(chan struct{})}
+	if h != nil {
+		*c.info = *h
 	}
 	c.pre, c.info.Early = c.info.Early, nil
 	mo := c.o.machine
@@ -115,6 +115,11 @@ func (c *Conn) LocalAddr() net.Addr {
 // SetMaxMessage changes the limit of Options.MaxMessage, in bytes, for the
 // messages that begin from now on; negative for no limit.
 func (c *Conn) SetMaxMessage(n int64) { c.m.SetMaxMessage(n) }
+
+// NonMinimal counts the frames that came with a length not in its shortest form
+// (RFC 6455 §5.2), as ESP-IDF's server sends for 65,535 bytes. See
+// Options.Strict.
+func (c *Conn) NonMinimal() uint64 { return c.m.NonMinimal() }
 
 // SetData keeps one value of the application's with the connection.
 func (c *Conn) SetData(v any) { c.data.Store(&v) }

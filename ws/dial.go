@@ -87,8 +87,8 @@ type DialOptions struct {
 // with http and https as other names of ws and wss. User information is sent as
 // Basic authentication (RFC 7617) unless Header has an Authorization. An IPv6
 // address may have a zone, [fe80::1%25eth0]. A host name outside ASCII is put
-// into lower case and the xn-- form, and not mapped otherwise. A fragment is an error (RFC 6455 §3). The Host of a Unix
-// socket is localhost.
+// into lower case and the xn-- form, and not mapped otherwise. A fragment is an
+// error (RFC 6455 §3). The Host of a Unix socket is localhost.
 //
 // The end of ctx ends Dial at once; it means nothing to the connection returned,
 // whose Context has the values of ctx and not its end. o may be nil.

@@ -9,7 +9,7 @@ import (
 	"duplex/wire"
 )
 
-// CloseError says how a connection ended: Read and every other method return
+// CloseError says how a connection ended: Read, Write, Ping and their kind return
 // one, possibly wrapped, once it has. A peer that closed normally is a
 // CloseError with code 1000.
 type CloseError = protocol.CloseError

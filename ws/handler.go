@@ -10,8 +10,9 @@ import (
 
 // Handler takes what happens on a push connection. Its methods are called one
 // at a time and in order, on a goroutine of the connection's own; while one
-// runs the connection goes on answering pings, and the methods of Conn may be
-// called, Ping and Close included.
+// runs the connection goes on answering pings (after a second, and until 64 KiB
+// of messages wait for their turn), and the methods of Conn may be called, Ping
+// and Close included.
 type Handler interface {
 	// Open is called once, before anything else.
 	Open(c *Conn)
@@ -40,6 +41,11 @@ var poison func(p []byte)
 
 // push runs the Handler until the connection is over.
 func (c *Conn) push(h Handler) {
+	defer func() { // also when a method has ended its goroutine
+		c.giveBack()
+		err := c.awaitEnd()
+		c.guard(func() { h.Close(c, err) })
+	}()
 	if c.guard(func() { h.Open(c) }) {
 		for {
 			ev, lent, err := c.next(context.Background(), wants{message: true})
@@ -51,17 +57,13 @@ func (c *Conn) push(h Handler) {
 				poison(ev.Data)
 			}
 			if lent {
-				c.r.mu.Lock()
-				c.r.lent = false
-				c.r.mu.Unlock()
+				c.giveBack()
 			}
 			if !ok {
 				break
 			}
 		}
 	}
-	err := c.awaitEnd()
-	c.guard(func() { h.Close(c, err) })
 }
 
 // deliver calls the method for an event.

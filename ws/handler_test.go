@@ -274,8 +274,15 @@ func TestHandlerPanicIsLogged(t *testing.T) {
 // connection along.
 func TestHandlerExitsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := pipe(t, nil, &ws.Options{Handler: handler{message: func(*ws.Conn, ws.MessageType, []byte) { runtime.Goexit() }}})
+		closed := make(chan error, 1)
+		c, s := pipe(t, nil, &ws.Options{Handler: handler{
+			message: func(*ws.Conn, ws.MessageType, []byte) { runtime.Goexit() },
+			close:   func(_ *ws.Conn, err error) { closed <- err },
+		}})
 		must(t, c.Write(background, ws.Text, nil))
+		if err := <-closed; err == nil { // told all the same
+			t.Error("Close without an error")
+		}
 		<-s.Done()
 	})
 }

@@ -7,8 +7,8 @@ import (
 
 // Budget bounds the memory of all unfinished messages of many connections
 // together: messages longer than a read buffer of which the last byte has not
-// come, or that are being handled. A message over it ends its connection with
-// 1013. One Budget may serve any number of Options.
+// come, or that a Handler or MessageReader has. A message over it ends its
+// connection with 1013. One Budget may serve any number of Options.
 type Budget struct {
 	limit int64
 	used  atomic.Int64
@@ -31,25 +31,31 @@ func (b *Budget) take(n int) bool {
 	return true
 }
 
+// add charges what is there already, over the limit if need be.
+func (b *Budget) add(n int) { b.giveBack(-n) }
+
 func (b *Budget) giveBack(n int) {
 	if b != nil {
 		b.used.Add(-int64(n))
 	}
 }
 
-// memory is protocol.Buffers over pools of five sizes, four times apart as
-// bodies grow. Longer slices are left to the garbage collector.
-type memory struct{ budget *Budget }
+// memory is protocol.Buffers over pools of slices twice as long from one to the
+// next, as bodies grow. Longer slices are left to the garbage collector.
+type memory struct {
+	budget *Budget
+	free   int // slices up to this length are not charged to the budget
+}
 
 const smallest = 4 << 10
 
-var pools [5]sync.Pool // *[4<<10]byte, *[16<<10]byte, … *[1<<20]byte
+var pools [9]sync.Pool // *[4<<10]byte, *[8<<10]byte, … *[1<<20]byte
 
-// class returns the pool whose slices hold n bytes.
+// class returns the pool whose slices hold n bytes, and their length.
 func class(n int) (i, size int) {
 	size = smallest
 	for size < n && i < len(pools) {
-		size <<= 2
+		size <<= 1
 		i++
 	}
 	return i, size
@@ -62,7 +68,7 @@ func (m memory) Get(n int) []byte {
 	if i >= len(pools) {
 		size = n
 	}
-	if size > smallest && !m.budget.take(size) {
+	if size > m.free && !m.budget.take(size) {
 		return nil
 	}
 	if i < len(pools) {
@@ -74,7 +80,7 @@ func (m memory) Get(n int) []byte {
 }
 
 func (m memory) Put(b []byte, reuse bool) {
-	if len(b) > smallest {
+	if len(b) > m.free {
 		m.budget.giveBack(len(b))
 	}
 	if reuse {
@@ -88,11 +94,19 @@ func fromPool(i int) []byte {
 	switch b := pools[i].Get().(type) {
 	case *[4 << 10]byte:
 		return b[:]
+	case *[8 << 10]byte:
+		return b[:]
 	case *[16 << 10]byte:
+		return b[:]
+	case *[32 << 10]byte:
 		return b[:]
 	case *[64 << 10]byte:
 		return b[:]
+	case *[128 << 10]byte:
+		return b[:]
 	case *[256 << 10]byte:
+		return b[:]
+	case *[512 << 10]byte:
 		return b[:]
 	case *[1 << 20]byte:
 		return b[:]
@@ -104,13 +118,21 @@ func toPool(b []byte) {
 	switch len(b) {
 	case 4 << 10:
 		pools[0].Put((*[4 << 10]byte)(b))
+	case 8 << 10:
+		pools[1].Put((*[8 << 10]byte)(b))
 	case 16 << 10:
-		pools[1].Put((*[16 << 10]byte)(b))
+		pools[2].Put((*[16 << 10]byte)(b))
+	case 32 << 10:
+		pools[3].Put((*[32 << 10]byte)(b))
 	case 64 << 10:
-		pools[2].Put((*[64 << 10]byte)(b))
+		pools[4].Put((*[64 << 10]byte)(b))
+	case 128 << 10:
+		pools[5].Put((*[128 << 10]byte)(b))
 	case 256 << 10:
-		pools[3].Put((*[256 << 10]byte)(b))
+		pools[6].Put((*[256 << 10]byte)(b))
+	case 512 << 10:
+		pools[7].Put((*[512 << 10]byte)(b))
 	case 1 << 20:
-		pools[4].Put((*[1 << 20]byte)(b))
+		pools[8].Put((*[1 << 20]byte)(b))
 	}
 }

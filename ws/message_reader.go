@@ -19,8 +19,9 @@ type MessageReader struct {
 // Reader waits for the next message and returns a stream of its payload, which
 // comes as the peer sends it and is held in memory only piece by piece. ctx
 // bounds the waiting, here and in the stream's Read; its end leaves the
-// connection alive. A message that was not read to its end is skipped by the
-// next Read or Reader. MaxMessage applies.
+// connection alive and the rest of this message to be skipped. A message that
+// was not read to its end is skipped by the next Read or Reader. MaxMessage
+// applies.
 func (c *Conn) Reader(ctx context.Context) (MessageType, *MessageReader, error) {
 	if err := c.startReading(); err != nil {
 		return 0, nil, err
@@ -52,9 +53,7 @@ func (m *MessageReader) nextPart(ctx context.Context) error {
 func (m *MessageReader) giveBack() {
 	if m.lent {
 		m.lent = false
-		m.c.r.mu.Lock()
-		m.c.r.lent = false
-		m.c.r.mu.Unlock()
+		m.c.giveBack()
 	}
 	m.part.Data = nil
 }

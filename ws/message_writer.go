@@ -28,8 +28,8 @@ var errWriterClosed = errors.New("ws: this message has been finished")
 // §5.4) as it is written, 4 KiB each, or when Flush is called. Other messages
 // wait until Close has sent the last fragment: never forget it. A second Writer
 // waits too. ctx bounds the waiting, here and in Write, Flush and Close; when it
-// ends one of the first three, what was written is kept and the call may be made
-// again.
+// ends, the message can still be finished only while nothing has to be waited
+// for.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (*MessageWriter, error) {
 	if typ != Text && typ != Binary {
 		return nil, errors.New("ws: a message is Text or Binary, not " + typ.String())

@@ -99,7 +99,7 @@ const (
 
 // Fill returns a copy of o in which every default stands. Connections made with
 // the same filled Options share it, which saves memory; any other is filled
-// anew for each connection.
+// anew for each connection. A filled one that is changed has to be filled again.
 func (o Options) Fill() *Options {
 	o.machine = nil // o may be a filled one that has been changed since
 	return o.fill(protocol.Server)
@@ -130,10 +130,16 @@ func (o Options) fill(role protocol.Role) *Options {
 		PingInterval: max(o.PingInterval, 0),
 		PongTimeout:  o.PongTimeout,
 		CloseTimeout: o.CloseTimeout,
-		Buffers:      memory{o.Budget},
+		Buffers:      memory{o.Budget, readBuffer(o.ReadBuffer)},
 		Key:          maskKey,
 	}.Fill()
 	return &o
+}
+
+// readBuffer returns the length of the slices that read buffers of n bytes are.
+func readBuffer(n int) int {
+	_, size := class(n)
+	return size
 }
 
 func or[T comparable](v *T, def T) {

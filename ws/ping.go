@@ -18,8 +18,8 @@ var errIdle = errors.New("no message came within IdleTimeout")
 // are kept for one, up to 64 KiB, beyond which it waits for a Read to take
 // them. The end of ctx leaves the connection alive. It may be called from a
 // Handler's methods, but as nothing takes messages meanwhile, more than those 64
-// KiB make it last until ctx ends. ErrSlow: some 70 pings wait already for a peer that takes
-// nothing.
+// KiB make it last until ctx ends. ErrSlow: some 70 pings wait already for a peer
+// that takes nothing.
 func (c *Conn) Ping(ctx context.Context) (rtt time.Duration, err error) {
 	w := &c.w
 	w.mu.Lock()

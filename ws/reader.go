@@ -21,6 +21,9 @@ type reader struct {
 	mu          sync.Mutex
 	driving     bool // somebody has the role
 	lent        bool // a handler or a MessageReader has memory of the machine's
+	lentSize    int  // bytes of it
+	left        int  // bytes left to them when the role went to somebody else
+	stuck       bool // the open message has grown too long to go on without a Read
 	watched     bool // the clock will look whether the role is free
 	waiters     int
 	wake        chan struct{} // closed when something changed; nil while nobody waits
@@ -35,13 +38,14 @@ type reader struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
+	reading    atomic.Bool    // a Read or Reader is under way
+	unfinished *MessageReader // whoever set reading
+
 	// Owner of the role only.
-	armed      <-chan struct{} // Done of the context whose end interrupts a read
-	disarm     func() bool
-	reading    atomic.Bool // a Read or Reader is under way
-	unfinished *MessageReader
-	eof        bool // the stream has ended
-	dropped    bool // a message or a part was: none is delivered any more
+	armed   <-chan struct{} // Done of the context whose end interrupts a read
+	disarm  func() bool
+	eof     bool // the stream has ended
+	dropped bool // a message or a part was: none is delivered any more
 }
 
 const (
@@ -131,7 +135,8 @@ func (c *Conn) next(ctx context.Context, w wants) (ev protocol.Event, lent bool,
 			return ev, false, r.err
 		}
 		// After our Close nothing is parked any more.
-		full := r.parkedBytes >= parkLimit && !w.message && !w.discard && c.local.Load() == nil
+		r.stuck = r.stuck && !w.message
+		full := (r.parkedBytes >= parkLimit || r.stuck) && !w.message && !w.discard && c.local.Load() == nil
 		if full && w.background {
 			return ev, false, nil
 		}
@@ -144,7 +149,9 @@ func (c *Conn) next(ctx context.Context, w wants) (ev protocol.Event, lent bool,
 		r.mu.Unlock()
 		ev, got, err := c.drive(ctx, w)
 		r.mu.Lock()
-		r.lent = got && !w.own && !w.fill
+		if r.lent = got && !w.own && !w.fill; r.lent {
+			r.lentSize = cap(ev.Data)
+		}
 		c.freeRole()
 		if got || err != nil || w.background {
 			return ev, r.lent, err
@@ -161,8 +168,19 @@ func (c *Conn) takeRole() bool {
 	if c.r.lent {
 		c.m.Detach()
 		c.r.lent = false
+		c.r.left += c.r.lentSize
+		c.o.Budget.add(c.r.lentSize) // it is still in use
 	}
 	return true
+}
+
+// giveBack ends the loan of memory to a handler or a MessageReader.
+func (c *Conn) giveBack() {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.lent = false
+	c.o.Budget.giveBack(c.r.left)
+	c.r.left = 0
 }
 
 // freeRole needs mu.
@@ -268,7 +286,7 @@ func (c *Conn) drive(ctx context.Context, w wants) (ev protocol.Event, got bool,
 			c.finish(err)
 			return ev, false, nil
 		case !ok:
-			if c.idleFor(w) {
+			if c.idleFor(w) || c.tooMuch(w) {
 				return ev, false, nil
 			}
 			if err := c.fill(ctx); err != nil {
@@ -294,6 +312,18 @@ func (c *Conn) idleFor(w wants) bool {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	return w.background && c.r.waiters > 0 || w.pong != 0 && c.r.pong >= w.pong
+}
+
+// tooMuch reports whether an open message has grown past what is kept for a Read
+// to come, and then lets the peer wait with the rest.
+func (c *Conn) tooMuch(w wants) bool {
+	if w.message || w.discard || c.m.Joined() < parkLimit || c.local.Load() != nil {
+		return false
+	}
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.r.stuck = true
+	return true
 }
 
 // hand gives the event's data to the one who drove for it.

@@ -79,8 +79,8 @@ const (
 // kernel: p is the caller's again. Messages of concurrent calls go out whole,
 // in the order in which the calls got in. When the queue is full
 // Options.Policy decides; ctx bounds only the wait for room. On a TLS or other
-// Stream transport a ctx that cannot end, with the policy Block, lets Write wait
-// for the stream itself, up to Options.WriteTimeout.
+// Stream transport a ctx that cannot end, with the policy Block, lets the Write
+// of up to 16 KiB wait for the stream itself, up to Options.WriteTimeout.
 //
 // Errors: ErrSlow; protocol.ErrNotUTF8 for text that is not; ErrClosed or a
 // *CloseError when the connection is closing or over.
@@ -95,7 +95,7 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	if w.flushing || w.stream {
 		return c.enqueue(it)
 	}
-	return c.writeNow(it, c.patient(ctx))
+	return c.writeNow(it, c.patient(ctx) && len(p) <= tlsPiece)
 }
 
 // patient reports whether a write may wait for the transport itself.

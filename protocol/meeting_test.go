@@ -236,7 +236,10 @@ func TestHalves(t *testing.T) {
 				sent, _ = m.Message(sent, wire.Text, []byte("Hello"))
 				sent, _, _ = m.Ping(sent)
 			}
-			sent = m.Output(sent[:0])
+			// The round in which the Close came may have answered it already.
+			if last := m.Output(nil); len(last) > 0 {
+				sent = last
+			}
 		}()
 		go func() { // whoever else
 			defer wg.Done()

@@ -116,7 +116,7 @@ func TestControlLent(t *testing.T) {
 	m := New(Options{})
 	m.Advance(copy(m.Space(), raw(Server, 0x89, "Hello")))
 	ev, _, _ := m.Next()
-	copy(ev.Data, "XXXXX")
+	copy(ev.Data, "?????")
 	equalLog(t, tell(nil, Server, m.Output(nil)), []string{"> pong Hello"})
 }
 

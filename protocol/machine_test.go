@@ -11,7 +11,7 @@ import (
 // TestMachineSize: a machine is most of what an idle connection costs.
 func TestMachineSize(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
-		t.Skip("the budget is for 64 bits")
+		t.Skip("the budget is for 64 bits: run on a 64-bit GOARCH")
 	}
 	n := unsafe.Sizeof(Machine{})
 	t.Logf("Machine %d bytes: read half %d, write half %d, meeting %d; Event %d",

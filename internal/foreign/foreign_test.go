@@ -97,7 +97,7 @@ func TestToolsDirectoryComesBeforePath(t *testing.T) {
 		}
 	}
 	if runtime.GOOS == "windows" {
-		t.Skip("an executable has another form on Windows")
+		t.Skip("an executable has another form on Windows: run on a Unix system")
 	}
 	t.Setenv("DUPLEX_TOOLS", tools)
 	t.Setenv("PATH", path)
